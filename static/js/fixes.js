@@ -35,7 +35,11 @@
   const ignore = async (event, button) => {
     event.preventDefault();
     const body = new URLSearchParams({ [button.name]: button.value, csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value });
-    const response = await fetch(button.dataset.ignore, { method: "POST", body, redirect: "manual" });
+    const response = await fetch(button.dataset.ignore, { method: "POST", body, redirect: "manual" }).catch(() => null);
+    if (!response) {
+      document.dispatchEvent(new Event("studio:away"));
+      return;
+    }
     if (response.ok || response.type === "opaqueredirect") checkAgain();
     else form.requestSubmit(button);
     reviewAgain();

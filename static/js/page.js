@@ -73,7 +73,7 @@
       document.documentElement.dataset.chosen = button.value;
       document.documentElement.dispatchEvent(new Event("studio:theme"));
       for (const other of form.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
-      fetch(form.action, { method: "POST", body: data, redirect: "manual" });
+      fetch(form.action, { method: "POST", body: data, redirect: "manual" }).catch(() => document.dispatchEvent(new Event("studio:away")));
     });
   }
 

@@ -67,6 +67,6 @@
     repeats.delete(detail.elt);
     report(alertBox.dataset.away);
   });
-  document.addEventListener("htmx:timeout", () => report(alertBox.dataset.away));
+  for (const name of ["htmx:timeout", "studio:away"]) document.addEventListener(name, () => report(alertBox.dataset.away));
   alertBox.querySelector("button").addEventListener("click", () => report(""));
 })();

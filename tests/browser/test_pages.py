@@ -176,6 +176,9 @@ def test_the_theme_is_the_systems_until_one_is_chosen_and_the_choice_is_kept(
     assert background(olga) == light
     olga.locator("#account-menu summary").click()
     expect(olga.get_by_role("button", name="Light theme")).to_have_attribute("aria-pressed", "true")
+    olga.route(re.compile("/theme/"), lambda route: route.abort())
+    olga.get_by_role("button", name="Dark theme").click()
+    expect(olga.get_by_role("alert").filter(has_text="Can't reach the studio.")).to_be_visible()
 
 
 def test_the_keyboard_reaches_search_menus_and_content(olga: Page, studio: Studio) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
+from tests.browser.backstage import ask
 from tests.browser.visiting import editor_of
 from tests.services.studio import Studio
 
@@ -59,3 +62,16 @@ def test_folded_notes_stay_open_while_a_text_is_typed(olga: Page, studio: Studio
     text.press("End")
     text.press_sequentially("httpx")
     expect(notes.get_by_text("httpx isn't pinned.")).to_be_visible()
+
+
+def test_a_finding_that_cannot_be_ignored_for_want_of_the_studio_stays_and_says_so(
+    olga: Page, studio: Studio
+) -> None:
+    address = ask(studio, "version", "lab", "unpinned", "flask\n")
+    olga.goto(f"{studio.url}{address}edit/")
+    notes = olga.locator("#finding-notes")
+    notes.locator("summary").click()
+    olga.route(re.compile("/ignore"), lambda route: route.abort())
+    notes.get_by_role("button", name="Ignore in this environment").first.click()
+    expect(olga.get_by_role("alert").filter(has_text="Can't reach the studio.")).to_be_visible()
+    expect(notes.get_by_text("flask isn't pinned.")).to_be_visible()

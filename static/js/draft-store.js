@@ -81,7 +81,8 @@
   const isKept = (field) => {
     if (!field.name || field.disabled || field.closest("[data-draft-never]")) return false;
     if (["submit", "button", "reset", "image", "file", "password"].includes(field.type) || field.tagName === "FIELDSET" || field.tagName === "OUTPUT") return false;
-    if (SECRET.test(field.name) || /password|one-time-code|^cc-/.test(field.autocomplete || "")) return false;
+    // The attribute: as a property, Firefox has it only for the values that it knows.
+    if (SECRET.test(field.name) || /password|one-time-code|^cc-/i.test(field.getAttribute("autocomplete") || "")) return false;
     return field.type !== "hidden" || "draftKeep" in field.dataset;
   };
   const lines = (text) => text.replace(/\r\n?/g, "\n");

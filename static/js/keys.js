@@ -2,6 +2,13 @@
 // Escape are the browser's own: the current row's link has the focus, and the help is a dialog.
 (() => {
   const help = document.getElementById("keys");
+  // Pages name the key as most keyboards do; on a Mac, ⌘ does the same.
+  if (/^(Mac|iP)/.test(navigator.platform)) {
+    document.addEventListener("htmx:load", ({ detail }) => {
+      for (const key of detail.elt.querySelectorAll("kbd")) key.textContent = key.textContent.replace("Ctrl", "⌘");
+      for (const { dataset } of detail.elt.querySelectorAll("[data-done]")) dataset.done = dataset.done.replace("Ctrl", "⌘");
+    });
+  }
   const WRITTEN = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), textarea, select, [contenteditable]";
 
   // The main link of a row; rows without links are skipped.

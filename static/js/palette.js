@@ -187,7 +187,8 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+    // Filling in a form, some browsers report keys without a name.
+    if (event.key?.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
     if (event.defaultPrevented) return;
     event.preventDefault();
     if (dialog.open) dialog.close();

@@ -193,6 +193,16 @@ def seen_before(page: Page, seen: set[str]) -> list[str]:
     return before
 
 
+# A part that scrolls by a few pixels has a needless scrollbar, where scrollbars take room.
+SCROLLS_SLIGHTLY = """() => [...document.querySelectorAll("*")].filter(element => {
+  const { overflowX, overflowY } = getComputedStyle(element);
+  const slightly = (inside, outside, overflow) =>
+    (overflow === "auto" || overflow === "scroll") && inside > outside && inside <= outside + 5;
+  return slightly(element.scrollHeight, element.clientHeight, overflowY)
+    || slightly(element.scrollWidth, element.clientWidth, overflowX);
+}).map(element => element.cloneNode().outerHTML)"""
+
+
 def problems_of(page: Page, seen: set[str]) -> list[str]:
     """Return what is wrong with an open page, light and wide, dark and narrow; parts that were `seen` are as they were."""
     problems = []
@@ -208,6 +218,7 @@ def problems_of(page: Page, seen: set[str]) -> list[str]:
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             problems.append(f"{page.url} is {wide} pixels wide at {width}")
+        problems += [f"{page.url}: {part} scrolls by a few pixels" for part in page.evaluate(SCROLLS_SLIGHTLY)]
     return problems
 
 

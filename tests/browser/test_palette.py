@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import axe_violations, settled
+from tests.browser.visiting import axe_violations, editor_of, settled, sign_in
 from tests.services.studio import Studio
 
 
@@ -151,3 +151,18 @@ def test_facets_and_the_switch_of_versions_write_the_search(olga: Page, studio: 
     olga.locator(".facets").get_by_role("link", name="Ready").click()
     expect(olga.locator("#filter")).to_have_value("package:facet-package state:ready")
     expect(olga.get_by_role("radio", name="All versions")).to_be_checked()
+
+
+def test_a_mac_is_named_its_own_key(own_page: Page, studio: Studio) -> None:
+    own_page.add_init_script("Object.defineProperty(navigator, 'platform', { value: 'MacIntel' })")
+    sign_in(own_page, studio, "olga", "lab")
+    own_page.goto(f"{studio.url}/w/lab/new/")
+    editor_of(own_page).fill("numpy=1.26.4\nuvicorn[standard]==0.30.1\nhttpx=0.27.0\n")
+    own_page.get_by_role("button", name="Fix all safe (2)").click()
+    expect(own_page.get_by_text("Fixed. ⌘ Z takes it back.")).to_be_visible()
+    expect(own_page.locator(".topbar kbd")).to_have_text("⌘ K")
+    expect(own_page.locator("kbd", has_text="Ctrl")).to_have_count(0)
+    # A browser that fills in a form reports a key without a name; it breaks nothing.
+    own_page.evaluate("document.body.dispatchEvent(new Event('keydown', { bubbles: true }))")
+    own_page.keyboard.press("Meta+k")
+    expect(own_page.get_by_role("combobox", name="Search or run a command")).to_be_focused()

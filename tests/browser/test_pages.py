@@ -370,3 +370,18 @@ def test_a_label_is_set_and_moved_back(olga: Page, studio: Studio) -> None:
     menu.get_by_role("link", name="Move “prod” here").click()
     olga.get_by_role("button", name="Move to version 1").click()
     expect(olga.locator("#version-1").get_by_role("link", name="prod", exact=True)).to_be_visible()
+
+
+def test_what_is_chosen_is_seen_in_a_contrast_theme(own_page: Page, studio: Studio) -> None:
+    own_page.emulate_media(forced_colors="active", color_scheme="light")
+    sign_in(own_page, studio, "olga", "lab")
+    own_page.goto(f"{studio.url}/w/lab/settings/?tab=sharing")
+    switch = own_page.get_by_label("Receive from other workspaces")
+    switch.focus()
+    on = switch.screenshot()
+    switch.press("Space")
+    assert switch.screenshot() != on
+    tab = own_page.locator(".tabs [aria-current]")
+    current = tab.screenshot()
+    tab.evaluate("tab => tab.removeAttribute('aria-current')")
+    assert own_page.get_by_role("link", name="Sharing").screenshot() != current

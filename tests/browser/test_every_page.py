@@ -218,7 +218,9 @@ def problems_of(page: Page, seen: set[str]) -> list[str]:
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             problems.append(f"{page.url} is {wide} pixels wide at {width}")
-        problems += [f"{page.url}: {part} scrolls by a few pixels" for part in page.evaluate(SCROLLS_SLIGHTLY)]
+        problems += [
+            f"{page.url}: {part} scrolls by a few pixels" for part in page.evaluate(SCROLLS_SLIGHTLY)
+        ]
     return problems
 
 

@@ -28,8 +28,6 @@ from tests.builds.imaging.serving import Server
 
 pytestmark = pytest.mark.django_db
 
-REAL = Path("/work/shared/advisories/osv-pypi.zip")
-
 
 @pytest.fixture
 def lib() -> Package:
@@ -236,14 +234,35 @@ def test_the_command_imports_reports_and_says_what_it_skipped(
         call_command("advisories", "import", str(tmp_path / "missing"))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not REAL.exists(), reason="the real advisories are not on this machine")
-def test_real_advisories_are_imported() -> None:
-    django = Package.objects.create(ecosystem="pypi", name="django", version="3.2.0")
-    imported = import_advisories(REAL)
-    assert imported.records == 890
-    assert imported.advisories < imported.added
-    assert django.advisories.filter(advisory__key="CVE-2021-33203", fixed_in=["3.2.4"]).exists()
+def test_a_record_of_several_maintained_branches_names_the_fix_of_each(tmp_path: Path) -> None:
+    # As the PyPA's and GitHub's databases have them: branches in one range, commits in another, every version listed.
+    branches = ["0", "2.2.24", "3.0", "3.1.12", "3.2", "3.2.4"]
+    events = [{"fixed" if at % 2 else "introduced": version} for at, version in enumerate(branches)]
+    of_pypa = record("PYSEC-2021-98", "Django", aliases=("CVE-2021-33203", "GHSA-68w8"), events=events)
+    commits = {
+        "type": "GIT",
+        "repo": "https://github.com/django/django",
+        "events": [{"introduced": "0"}, {"fixed": "dfaba12cda060b8b292ae1d271b44bf810b1c5b9"}],
+    }
+    of_pypa["affected"][0]["ranges"].append(commits)
+    of_pypa["affected"][0]["versions"] = ["2.2.23", "3.1", "3.1.11", "3.2", "3.2.3"]
+    of_github = record("GHSA-68w8", "django", aliases=("CVE-2021-33203",), events=events[:2])
+    of_github["database_specific"] = {"severity": "MODERATE", "cwe_ids": ["CWE-22"]}
+    installed = {
+        version: Package.objects.create(ecosystem="pypi", name="django", version=version)
+        for version in ("2.2.0", "2.2.24", "3.1.0", "3.2.0", "3.2.4", "4.0")
+    }
+    imported = import_advisories(archive(tmp_path / "all.zip", of_pypa, of_github))
+    assert (imported.records, imported.advisories) == (2, 1)
+    fixes = {
+        version: list(package.advisories.values_list("advisory__key", "fixed_in"))
+        for version, package in installed.items()
+    }
+    assert {version: found for version, found in fixes.items() if found} == {
+        "2.2.0": [("CVE-2021-33203", ["2.2.24", "3.1.12", "3.2.4"])],
+        "3.1.0": [("CVE-2021-33203", ["3.1.12", "3.2.4"])],
+        "3.2.0": [("CVE-2021-33203", ["3.2.4"])],
+    }
 
 
 def test_a_url_is_imported_when_it_changed_and_within_the_egress_policy(

@@ -258,7 +258,7 @@ def test_a_record_of_several_maintained_branches_names_the_fix_of_each(tmp_path:
         version: list(package.advisories.values_list("advisory__key", "fixed_in"))
         for version, package in installed.items()
     }
-    assert {version: found for version, found in fixes.items() if found} == {
+    assert {version: rows for version, rows in fixes.items() if rows} == {
         "2.2.0": [("CVE-2021-33203", ["2.2.24", "3.1.12", "3.2.4"])],
         "3.1.0": [("CVE-2021-33203", ["3.1.12", "3.2.4"])],
         "3.2.0": [("CVE-2021-33203", ["3.2.4"])],

@@ -68,7 +68,7 @@ class KeptPage:
         for other in context.pages:
             if other != page:
                 other.close()
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        page.emulate_media(media="screen", color_scheme="light", reduced_motion="reduce")
         if page.viewport_size != SIZE:
             page.set_viewport_size(SIZE)
         address = urlsplit(page.url)

@@ -97,6 +97,10 @@ def test_a_failed_build_shows_its_parts_and_axe_finds_nothing(page: Page, studio
     parts.locator("a").first.click()
     expect(page.locator("#L1.at")).to_be_in_viewport()
     expect(page.locator(".step[data-current]")).to_contain_text("Base image")  # and back to its step
+    page.emulate_media(media="print")
+    assert page.locator("#log").evaluate("log => log.scrollHeight <= log.clientHeight"), (
+        "all of it is printed"
+    )
     parts.locator("summary").click()
     expect(parts.locator("a").first).to_be_hidden()
 

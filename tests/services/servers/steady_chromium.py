@@ -11,13 +11,18 @@ import os
 import platform
 import struct
 import sys
+from pathlib import Path
+
+# It is started as a program of its own, by the machine's Python.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+from builds.confinement import seccomp  # noqa: E402
 
 SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
 AF_NETLINK = 16
 NUMBER_AT, FIRST_ARGUMENT_AT = 0, 16  # in struct seccomp_data
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EAFNOSUPPORT
-PR_SET_SECCOMP, MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
+PR_SET_NO_NEW_PRIVS = 38
 
 FILTER = b"".join(
     struct.pack("=HBBI", *instruction)
@@ -32,21 +37,11 @@ FILTER = b"".join(
 )
 
 
-class Program(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
-
-
 def main() -> None:
     """Refuse netlink sockets to this process, for good, and become the program."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    program = Program(len(FILTER) // 8, FILTER)
-    if (
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-        or libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program)) != 0
-    ):
-        raise OSError(ctypes.get_errno(), "seccomp: the filter was refused")
+    # Without it, only root may install a filter.
+    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    seccomp.install(FILTER)
     chromium = os.environ["CHROMIUM"]
     os.execv(chromium, [chromium, *sys.argv[1:]])  # noqa: S606
 

@@ -6,8 +6,8 @@
   const loginLink = alertBox.querySelector("a");
   const waiting = new Set();
   const AGAIN = 500; // milliseconds
-  const repeats = new WeakMap(); // element → its request is about to be repeated, by this timer
-  let repeating = null;
+  const repeats = new WeakMap(); // element → the timer that repeats its request, until its next request
+  let repeating = null; // the element whose request a timer repeats now
 
   const update = () => document.documentElement.toggleAttribute("data-waiting", waiting.size > 0);
   const report = (text, signedOut = false) => {

@@ -153,6 +153,7 @@ def test_passwords_tokens_and_secrets_are_never_kept(olga: Page, studio: Studio)
           form.innerHTML = `<input name="plain"><input name="password"><input name="a" type="password"><input name="token">
             <input name="webhook_secret"><input name="b" autocomplete="one-time-code"><input name="api-key">
             <input name="hidden" type="hidden"><span data-draft-never><textarea name="c"></textarea></span>`;
+          Object.defineProperty(form.elements.b, "autocomplete", { value: "" }); // as in Firefox
           document.querySelector("main").append(form);
           document.dispatchEvent(new Event("htmx:afterSwap"));
           for (const field of form.elements) {

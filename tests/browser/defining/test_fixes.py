@@ -64,9 +64,7 @@ def test_folded_notes_stay_open_while_a_text_is_typed(olga: Page, studio: Studio
     expect(notes.get_by_text("httpx isn't pinned.")).to_be_visible()
 
 
-def test_a_finding_that_cannot_be_ignored_for_want_of_the_studio_stays_and_says_so(
-    olga: Page, studio: Studio
-) -> None:
+def test_ignoring_a_finding_while_the_studio_is_away_says_so(olga: Page, studio: Studio) -> None:
     address = ask(studio, "version", "lab", "unpinned", "flask\n")
     olga.goto(f"{studio.url}{address}edit/")
     notes = olga.locator("#finding-notes")

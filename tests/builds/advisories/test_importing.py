@@ -242,7 +242,7 @@ def test_a_record_of_several_maintained_branches_names_the_fix_of_each(tmp_path:
     commits = {
         "type": "GIT",
         "repo": "https://github.com/django/django",
-        "events": [{"introduced": "0"}, {"fixed": "dfaba12cda060b8b292ae1d271b44bf810b1c5b9"}],
+        "events": [{"introduced": "0"}, {"fixed": "a" * 40}],
     }
     of_pypa["affected"][0]["ranges"].append(commits)
     of_pypa["affected"][0]["versions"] = ["2.2.23", "3.1", "3.1.11", "3.2", "3.2.3"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 # It is started as a program of its own, by the machine's Python.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-from builds.confinement import seccomp  # noqa: E402
+from builds.confinement import seccomp
 
 SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
 AF_NETLINK = 16
